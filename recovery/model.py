@@ -101,7 +101,7 @@ class Failure:
     kind: FailureKind
     subject: str
     at: float
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=_nothing)
     symptoms: tuple[Symptom, ...] = ()
 
 
@@ -148,8 +148,8 @@ class Analysis:
     confidence: float
     evidence: tuple[Symptom, ...]
     impact: Impact
-    diagnosis: Mapping[str, bool] = field(default_factory=dict)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: Mapping[str, bool] = field(default_factory=_nothing)
+    arguments: Mapping[str, Any] = field(default_factory=_nothing)
     candidates: tuple[Candidate, ...] = ()
     ambiguous: tuple[str, ...] = ()
 

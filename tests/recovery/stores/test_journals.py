@@ -136,6 +136,17 @@ def test_read_only_mappings_are_written() -> None:
     assert found.analysis.arguments == {"requirements": {"gpu": 1}}
 
 
+def test_what_a_failure_and_an_analysis_do_not_have_is_read_only_and_written() -> None:
+    failure = Failure(FailureKind.TASK, "task.1", 0.0)
+    analysis = Analysis(failure, None, 0.0, (), Impact())
+    for nothing in (failure.info, analysis.diagnosis, analysis.arguments):
+        assert nothing == {}
+        with pytest.raises(TypeError):
+            nothing["key"] = True  # type: ignore[index]
+    incident = Incident(1, failure, 0.0, analysis=analysis)
+    assert incident_from_json(incident_to_json(incident)) == incident
+
+
 @pytest.mark.parametrize("value", [object(), float("nan"), (1.0, float("nan")), {1, 2}])
 @pytest.mark.parametrize("place", ["failure", "analysis"])
 def test_a_value_that_cannot_be_written_is_rejected_by_name(journal, value: object, place: str) -> None:

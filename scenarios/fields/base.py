@@ -109,7 +109,7 @@ class OneOf:
         return core_schema.no_info_before_validator_function(
             self._normalize,
             core_schema.tagged_union_schema(dict(choices), discriminator=_kind),
-            serialization=core_schema.plain_serializer_function_ser_schema(_tagged),
+            serialization=core_schema.plain_serializer_function_ser_schema(_tagged, info_arg=True),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -138,5 +138,7 @@ def _content(value: Any) -> Any:
     return value if isinstance(value, Form) else next(iter(value.values()))
 
 
-def _tagged(value: Form | None) -> dict[str, Any] | None:
-    return None if value is None else {value.kind: value.model_dump(mode="json", by_alias=True)}
+def _tagged(value: Form | None, info: core_schema.SerializationInfo[Any]) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {value.kind: value.model_dump(mode="json", by_alias=True, exclude_none=info.exclude_none)}

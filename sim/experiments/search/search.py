@@ -207,7 +207,9 @@ class _Search:
         self.coverage = Coverage.of(self.scenario, self.kinds)
         self.strategy = drawn(self.scenario, self.bounds)
         self._judged: dict[str, _Judged] = {}
-        self.own: tuple[Keys, ...] = tuple(self.scenario.resolved()["faults"])
+        self.own: tuple[Keys, ...] = tuple(
+            self.scenario.model_dump(mode="json", by_alias=True, exclude_none=True)["faults"]
+        )
 
     def hunt(self, examples: int, seed: int, database: Path | None) -> None:
         """Let Hypothesis draw, judge and shrink."""

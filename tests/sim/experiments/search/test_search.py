@@ -121,6 +121,14 @@ def test_own_faults_stay_for_an_expectation_and_are_left_out_for_an_invariant():
     assert [next(iter(fault)) for fault in found.faults] == ["agent_slow", "agent_crash"]
 
 
+def test_own_faults_are_saved_with_the_keys_that_they_have():
+    own = "faults: [{agent_slow: {at: 1s, factor: 2, for: 5s}}]\n"
+    found = search(world(own + "expect: [recovery.count == 0]\n"), 100, 1, bounds=CRASHES).found
+    slow = {"at": 1.0, "targets": 1, "factor": 2.0, "for": {"constant": {"value": 5.0}}}
+    assert found.own == ({"agent_slow": slow},)
+    assert "null" not in found.yaml()
+
+
 def test_an_exception_of_the_core_breaks_the_run():
     class Raising(Supervisor):
         def agent_down(self, agent_id):
